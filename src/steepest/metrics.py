@@ -14,7 +14,7 @@ import numpy as np
 from steepest.analysis.deviance import deviances
 from steepest.data.dataset import Dataset
 from steepest.model.loss import Loss
-from steepest.model.prediction import softmax
+from steepest.model.prediction import confusion_of, softmax
 
 ROWS = 2**15
 """Rows whose residuals are looked at together: they stay in the cache meanwhile."""
@@ -88,9 +88,7 @@ def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndar
     confusion: row i, column j: how many rows of class i are predicted to be j. auc: of more classes each against the
     rest; left out where one of them has no row.
     """
-    codes = decision.argmax(-1) if decision.ndim == 2 else (decision > 0).astype(int)
-    confusion = np.bincount(y.astype(int) * count + codes, weights, minlength=count * count).reshape(count, count)
-    aucs = []
+    confusion, aucs = confusion_of(y, decision, count, weights), []
     if (confusion.sum(1) > 0).all() and np.isfinite(decision).all():
         shares = decision[:, None] if count == 2 and decision.ndim == 1 else softmax(decision)
         positive = [1] if count == 2 else range(count)

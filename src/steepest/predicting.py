@@ -15,7 +15,7 @@ from steepest.data.offsets import Added, of_new_rows
 from steepest.data.reading import Reading
 from steepest.errors import SpecError
 from steepest.model import centring
-from steepest.model.prediction import decision, probabilities
+from steepest.model.prediction import codes_of, decision, probabilities
 from steepest.scored import Scored
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class Predicting(Scored):
         prediction = self.decision(x, theta, offset=offset, exposure=exposure)
         if self.schema.classes is None:
             return self.loss_function.mean_of(prediction)
-        codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
-        return self.schema.labels[codes]
+        return self.schema.labels[codes_of(prediction)]
 
     def predict_proba(self, x: Any, theta: Any = None, *, offset: Any = None, exposure: Any = None) -> np.ndarray:
         """Class probabilities `[n, k]`, in the order of `schema.classes`.

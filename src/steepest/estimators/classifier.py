@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from steepest.estimators import arrays
 from steepest.estimators.base import Descent, Given
 from steepest.estimators.parameters import choice_of, takes_parameters
-from steepest.model.prediction import probabilities, softmax
+from steepest.model.prediction import codes_of, probabilities, softmax
 
 
 def _has_probabilities(estimator: DescentClassifier) -> bool:
@@ -66,8 +66,7 @@ class DescentClassifier(ClassifierMixin, Descent):
             >>> abs(answers.decision_function([[1.5]]).round(6)).tolist()
             [0.0]
         """
-        found = self._log_odds(X)
-        return self._like.array(found)
+        return self._like.array(self._log_odds(X))
 
     @metaestimators.available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Any:
@@ -118,8 +117,7 @@ class DescentClassifier(ClassifierMixin, Descent):
             >>> DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [5, 7, 5, 7]).predict([[3.0]]).tolist()
             [7]
         """
-        found = self._log_odds(X)
-        codes = (found > 0).astype(int) if found.ndim == 1 else found.argmax(1)
+        codes = codes_of(self._log_odds(X))
         return self.classes_[codes] if self._like.namespace is None else self.classes_[self._like.array(codes)]
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:

@@ -192,19 +192,22 @@ def _end(estimator: Any) -> Any:
 
 def _groups(estimator: Any, candidates: list[dict[str, Any]]) -> list[list[int]]:
     """The places of candidates that differ in their penalty alone, none of groups, and have the default descent."""
-    prefix, last = _prefix(estimator), _end(estimator)
-    given = last.get_params(deep=False)
     groups: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
-        own = {name.removeprefix(prefix): value for name, value in candidate.items() if name.startswith(prefix)}
-        if len(own) < len(candidate) or not own.keys() <= given.keys():
+        whole = _own_parameters(estimator, candidate)
+        if whole is None or str(whole["penalty"]).strip().startswith("group"):
             continue
-        if str((given | own)["penalty"]).strip().startswith("group"):
-            continue
-        key = repr(sorted((name, repr(value)) for name, value in own.items() if name != "penalty"))
-        if key in groups or _is_default(given | own, last._of_classes):
+        key = repr(sorted((name, repr(value)) for name, value in whole.items() if name != "penalty"))
+        if key in groups or _is_default(whole, _end(estimator)._of_classes):
             groups.setdefault(key, []).append(place)
     return list(groups.values())
+
+
+def _own_parameters(estimator: Any, candidate: dict[str, Any]) -> dict[str, Any] | None:
+    """All parameters of the last step; None where a candidate changes others than those."""
+    prefix, given = _prefix(estimator), _end(estimator).get_params(deep=False)
+    own = {name.removeprefix(prefix): value for name, value in candidate.items() if name.startswith(prefix)}
+    return given | own if len(own) == len(candidate) and own.keys() <= given.keys() else None
 
 
 def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
@@ -220,16 +223,13 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
 
 def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.ndarray) -> list[list[int]]:
     """The places of candidates whose settings are names and numbers, those with the same rows together. left: `[m, folds]`."""
-    prefix, last = _prefix(estimator), _end(estimator)
-    given = last.get_params(deep=False)
-    groups: dict[str, list[int]] = {}
+    last, groups = _end(estimator), dict[str, list[int]]()
     for place in np.flatnonzero(left.any(1)).tolist():
-        own = {name.removeprefix(prefix): value for name, value in candidates[place].items() if name.startswith(prefix)}
-        whole = given | own
+        whole = _own_parameters(estimator, candidates[place])
+        if whole is None or whole["warm_start"] or getattr(last, "_skl_callbacks", None):
+            continue
         plain = all(isinstance(whole[name], str | int | float | None) for name in whole if name not in OF_ROWS)
-        mine = len(own) == len(candidates[place]) and own.keys() <= given.keys() and not whole["warm_start"]
-        default = mine and _is_default(whole, last._of_classes)  # by itself as soon as in a sweep
-        if plain and mine and not default and not getattr(last, "_skl_callbacks", None):
+        if plain and not _is_default(whole, last._of_classes):  # which is by itself as soon as in a sweep
             groups.setdefault(repr([whole.get(name) for name in OF_ROWS]), []).append(place)
     return [group for group in groups.values() if len(group) > 1]
 

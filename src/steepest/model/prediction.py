@@ -95,6 +95,17 @@ def shares(decision: np.ndarray, loss: Loss) -> np.ndarray:
     return probabilities(decision, loss)
 
 
+def codes_of(decision: np.ndarray) -> np.ndarray:
+    """The class `[n]` that each row is predicted to be of, by log-odds `[n]` or scores `[n, k]`."""
+    return decision.argmax(-1) if decision.ndim == 2 else (decision > 0).astype(int)
+
+
+def confusion_of(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """How many rows of each class are predicted to be of which, `[k, k]`. y: codes `[n]`."""
+    codes = y.astype(int) * count + codes_of(decision)
+    return np.bincount(codes, weights, minlength=count * count).reshape(count, count)
+
+
 def share_name(loss: Loss) -> str:
     """What `shares` are, in a word."""
     return "probability" if has_probabilities(loss) else "score"

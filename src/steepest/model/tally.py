@@ -14,6 +14,7 @@ from steepest.data.passes import each_by, over_parts
 from steepest.data.streams import Block, Stream
 from steepest.lazy import torch
 from steepest.model.loss import Loss
+from steepest.model.prediction import confusion_of
 from steepest.ranks.group import current
 
 BITS = 20
@@ -125,8 +126,7 @@ class Tally:
         return np.array(np.broadcast_to(family.link(mean) if y.ndim == 2 else family.link(mean)[0], y.shape))
 
     def _of_classes(self, y: np.ndarray, decision: np.ndarray, weights: np.ndarray | None) -> None:
-        codes = decision.argmax(-1) if decision.ndim == 2 else (decision > 0).astype(int)
-        self.confusion += np.bincount(y.astype(int) * self.classes + codes, weights, minlength=self.classes**2)
+        self.confusion += confusion_of(y, decision, self.classes, weights).ravel()
         if decision.ndim == 2 and self.classes == 2:
             decision = decision[:, 1] - decision[:, 0]
         for place in range(len(self.all)):

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.data.dataset import Dataset
-from steepest.model.prediction import has_probabilities, log_odds, share_name, shares
+from steepest.model.prediction import confusion_of, has_probabilities, log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.bands import band_name, band_of
 from steepest.plots.drawn import (
@@ -124,15 +123,13 @@ def confusion_data(fit: Fit, step: int | None = None) -> Confusion:
     """The confusion matrices of the training rows and of those held out."""
     shown_step, theta = at_step(fit, step)
     parts = {"training rows": training(fit), "held-out rows": held_out(fit)}
-    return Confusion(
-        {name: _confusion(fit, rows, theta) for name, rows in parts.items() if rows is not None}, shown_step
-    )
-
-
-def _confusion(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
-    count, guess = len(fit.schema.classes or ()), log_odds(fit, rows.x, theta, rows.offset)
-    codes = guess.argmax(-1) if guess.ndim == 2 else (guess > 0).astype(int)
-    return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
+    count = len(fit.schema.classes or ())
+    found = {
+        name: confusion_of(rows.y, log_odds(fit, rows.x, theta, rows.offset), count)
+        for name, rows in parts.items()
+        if rows is not None
+    }
+    return Confusion(found, shown_step)
 
 
 def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, interval: float | None = None) -> Figure:
