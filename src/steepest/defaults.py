@@ -119,10 +119,11 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
         return None
     target, outputs, offset = beside_offset(data, loss)
     names = parameter_names(terms.names, outputs, data.classes if loss.coupled and data.classes else data.targets)
-    weights = None if data.weights is None else data.weights / data.weights.mean()
     start = start_of(spec.init, spec.seed, terms, names)
     try:
-        tall = TallObjective(data.x, target, loss, of, terms.intercept, weights, names, start, outputs, offset=offset)
+        tall = TallObjective(
+            data.x, target, loss, of, terms.intercept, data.relative_weights, names, start, outputs, offset=offset
+        )
     except IllConditioned:
         return None
     known = {"loss": loss, "terms": terms, "names": names, "user_names": names}

@@ -193,8 +193,7 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     """
     like = made.objective.theta
     if isinstance(made.objective, SparseObjective):
-        weights = None if rows.weights is None else rows.weights / rows.weights.mean()
-        return made.objective.on(rows.x, targets(rows, made.loss)[0], weights).value
+        return made.objective.on(rows.x, targets(rows, made.loss)[0], rows.relative_weights).value
     if made.terms is not None:
         unpenalised = spec.model_copy(update={"penalty": "none"})
         problem = linear_problem(unpenalised, rows, made.terms, made.loss)

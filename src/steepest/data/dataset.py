@@ -59,6 +59,11 @@ class Dataset:
         """How many rows there are to fit: n, or those of the stream."""
         return self.rows if self.stream is None else self.stream.rows
 
+    @property
+    def relative_weights(self) -> np.ndarray | None:
+        """[n], the weights with a mean of 1; None where all rows weigh the same."""
+        return None if self.weights is None else self.weights / self.weights.mean()
+
     def check_in_memory(self, what: str) -> None:
         """Raise SpecError where these are some rows of a stream. what: it needs all of them."""
         if self.stream is not None:

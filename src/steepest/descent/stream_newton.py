@@ -66,8 +66,7 @@ class StreamNewton(Newton):
         objective, sample = self.objective, self.objective.sample
         design = objective.terms.design(sample.x)[:, objective.first :]
         target, outputs = targets(sample, objective.loss)
-        weights = None if sample.weights is None else sample.weights / sample.weights.mean()
-        given = objective.loss, objective.penalty_given, bool(objective.first), weights, objective.names
+        given = objective.loss, objective.penalty_given, bool(objective.first), sample.relative_weights, objective.names
         try:
             some = TallObjective(design, target, *given, outputs=outputs)
             found = minimum(some, some.theta)

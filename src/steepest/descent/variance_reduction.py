@@ -18,7 +18,7 @@ from steepest.errors import SpecError
 from steepest.formulas import updates
 from steepest.formulas.rule_formula import RuleFormula
 from steepest.lazy import Tensor, torch
-from steepest.model.linear_objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective, gradient_of, rows_at
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
 
@@ -115,40 +115,6 @@ def _by_table(objective: Any, theta: Tensor, rows: Any, memory: Memory) -> tuple
     mean += share * gradient_of(change * _first(rows)[..., None].to(change), basis)
     table[at] = slope
     return loss, objective.with_penalty(grad, theta)
-
-
-def rows_at(objective: Any, theta: Tensor, rows: Any = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Of some rows (None: all) the mean loss `[...]`, their slopes `[..., b, k]` by weight, and the design's `[..., b, r]`.
-
-    objective: the linear family's, or that of many runs, θ `[runs, p]`.
-    """
-    whole = getattr(objective, "one", objective)
-    own = getattr(whole, "own", False)
-
-    def picked(part: Tensor) -> Tensor:
-        return part if rows is None else part[:, rows] if own else part[rows]
-
-    basis, target = picked(whole.basis), picked(whole.target)
-    prediction = basis @ theta.unflatten(-1, (whole.outputs, -1)).transpose(-1, -2)
-    lead = prediction.shape[:-1]
-    if whole.offset is not None:
-        offset = picked(whole.offset)
-        prediction = prediction + (offset if whole.outputs > 1 else offset[..., None])
-    # a loss knows rows, and not runs: it is given the rows of all of them
-    flat = prediction.flatten(0, -2) if whole.outputs > 1 else prediction.flatten()
-    tail = (whole.outputs,) if whole.outputs > 1 and not whole.loss.coupled else ()
-    goal = target.expand(*lead, *tail).reshape(-1, *tail)
-    each = whole.loss.rows(flat, goal).view(lead)
-    slope = whole.loss.slope(flat, goal).view(prediction.shape)
-    if whole.weights is not None:
-        weights = picked(whole.weights)
-        each, slope = each * weights, slope * weights[..., None]
-    return each.mean(-1), slope, basis
-
-
-def gradient_of(slope: Tensor, basis: Tensor) -> Tensor:
-    """Aᵀ·slope/b `[..., k·r]` of slopes `[..., b, k]` and the design's rows `[..., b, r]`."""
-    return (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[-2]
 
 
 def _first(rows: Tensor) -> Tensor:

@@ -309,7 +309,7 @@ def _together(
         target, outputs = targets(data, loss)
         if (data.x.shape[1] + 1) * outputs > WIDEST:
             return
-        weights = None if data.weights is None else data.weights / data.weights.mean()
+        weights = data.relative_weights
         inside = Columns.of(data.x, weights, spec.intercept) if columns is None else columns.only(train)
         asked = inside.placed(outside) if first._of_classes else None
         found = together.minima(together.Problem(inside, target, weights, loss, outputs, asked), *kinds, found)

@@ -84,10 +84,9 @@ def plan(spec: Spec, data: Dataset) -> Plan:
     target, outputs = targets(data, loss)
     labels = data.classes if loss.coupled else data.targets
     names = parameter_names(terms.names, outputs, labels or ())
-    weights = None if data.weights is None else data.weights / data.weights.mean()
     start = modules.start(spec.init, names, spec.seed)
     scaled = spec.precondition == "standardize" or (spec.precondition == "auto" and spec.lr == "auto")
-    given = sparse.csr_array(data.x), target, loss, own_penalty, terms.intercept, weights, outputs
+    given = sparse.csr_array(data.x), target, loss, own_penalty, terms.intercept, data.relative_weights, outputs
     objective = SparseObjective(*given, scaled, start, names)
     batching = Batching.of(spec, data.rows)
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
@@ -149,9 +148,8 @@ def judged(fit: Fit, train: Dataset) -> dict[str, Any]:
     target, outputs = targets(train, fit.loss_function)
     ones = [sparse.csr_array(np.ones((train.rows, 1)))] if train.schema.intercept else []
     design: Any = sparse.csr_array(sparse.hstack([*ones, sparse.csr_array(train.x)]))
-    weights = None if train.weights is None else train.weights / train.weights.mean()
     given = design, target, fit.loss_function, penalty(fit.spec.penalty), train.schema.intercept
-    problem = LinearProblem(*given, weights, outputs)
+    problem = LinearProblem(*given, train.relative_weights, outputs)
     here = certify.objective(problem, fit.theta)
     exact = _squares(problem) if problem.loss.quadratic and not problem.penalty.l1 else None
     if exact is not None:

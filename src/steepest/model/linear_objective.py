@@ -80,16 +80,15 @@ class LinearObjective(Objective):
 
     def predict(self, theta: Tensor, rows: Tensor | slice | None = None) -> Tensor:
         """f `[..., n]`, or `[..., n, k]` for k outputs."""
-        basis = self.basis if rows is None else self.basis[rows]
-        prediction = self._predicted(theta, basis)
-        if self.offset is None:
-            return prediction
-        return prediction + (self.offset if rows is None else self.offset[rows])
+        if rows is None:
+            return self.predicted(theta, self.basis, self.offset)
+        return self.predicted(theta, self.basis[rows], None if self.offset is None else self.offset[rows])
 
-    def _predicted(self, theta: Tensor, basis: Tensor) -> Tensor:
-        if self.outputs == 1:
-            return theta @ basis.T
-        return (theta.unflatten(-1, (self.outputs, -1)) @ basis.T).transpose(-1, -2)
+    def predicted(self, theta: Tensor, basis: Tensor, offset: Tensor | None) -> Tensor:
+        """f `[..., n]`, or `[..., n, k]`, of rows that are given."""
+        one = self.outputs == 1
+        found = theta @ basis.T if one else (theta.unflatten(-1, (self.outputs, -1)) @ basis.T).transpose(-1, -2)
+        return found if offset is None else found + offset
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if batch is not None and batch.data is not None:
@@ -114,8 +113,7 @@ class LinearObjective(Objective):
 
     def _sums(self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor, offset: Tensor) -> Tensor:
         """Σ of the losses of some rows, and behind it that of their gradients."""
-        prediction = self._predicted(theta, basis)
-        prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
+        prediction = self.predicted(theta, basis, offset if offset.shape[-1:] != (0,) else None)
         value, grad = self.of_rows(basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
         return len(basis) * torch.cat([value.reshape(1), grad])
 
@@ -131,11 +129,6 @@ class LinearObjective(Objective):
         else:
             grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
         return value, grad
-
-    def predicted(self, theta: Tensor, basis: Tensor, offset: Tensor | None) -> Tensor:
-        """f `[..., n]`, or `[..., n, k]`, of some rows."""
-        found = self._predicted(theta, basis)
-        return found if offset is None else found + offset
 
     def value(self, theta: Tensor) -> Tensor:
         return self.loss.mean(self.predict(theta), self.target, self.weights)
@@ -166,29 +159,45 @@ class LinearObjectives(Objective):
         return chosen
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
-        rows = slice(None) if batch is None or batch.rows is None else batch.rows
-        basis = self.basis[:, rows]
-        each, slope = self._of_rows(basis, rows, theta, slopes=True)
-        grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[1]
-        return each.mean(-1), self.with_penalty(grad, theta)
+        value, slope, basis = rows_at(self, theta, None if batch is None else batch.rows)
+        return value, self.with_penalty(gradient_of(slope, basis), theta)
 
     def value(self, theta: Tensor) -> Tensor:
-        return self._of_rows(self.basis, slice(None), theta)[0].mean(-1)
+        return rows_at(self, theta)[0]
 
-    def _of_rows(self, basis: Tensor, rows: Any, theta: Tensor, slopes: bool = False) -> tuple[Tensor, Tensor]:
-        """The loss of each row `[runs, n]`, and its slope in the predictions `[runs, n, k]`, both weighted."""
-        prediction = basis @ theta.unflatten(-1, (self.outputs, -1)).transpose(-1, -2)
-        if self.offset is not None:
-            prediction = prediction + self.offset[:, rows].reshape(prediction.shape)
-        target = self.target[:, rows]
-        # a loss knows rows, and not runs: it is given the rows of all of them
-        flat = prediction.flatten(0, 1) if self.outputs > 1 else prediction.flatten()
-        each = self.loss.rows(flat, target.flatten(0, 1)).view(basis.shape[:2])
-        slope = self.loss.slope(flat, target.flatten(0, 1)).view(prediction.shape) if slopes else prediction
-        if self.weights is None:
-            return each, slope
-        weights = self.weights[:, rows]
-        return each * weights, slope * weights[..., None]
+
+def rows_at(objective: Any, theta: Tensor, rows: Any = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Of some rows (None: all) the mean loss `[...]`, their slopes `[..., b, k]` by weight, and the design's `[..., b, r]`.
+
+    objective: the linear family's, or that of many runs, θ `[runs, p]`.
+    """
+    whole = getattr(objective, "one", objective)
+    own = getattr(whole, "own", False)
+
+    def picked(part: Tensor) -> Tensor:
+        return part if rows is None else part[:, rows] if own else part[rows]
+
+    basis, target = picked(whole.basis), picked(whole.target)
+    prediction = basis @ theta.unflatten(-1, (whole.outputs, -1)).transpose(-1, -2)
+    lead = prediction.shape[:-1]
+    if whole.offset is not None:
+        offset = picked(whole.offset)
+        prediction = prediction + (offset if whole.outputs > 1 else offset[..., None])
+    # a loss knows rows, and not runs: it is given the rows of all of them
+    flat = prediction.flatten(0, -2) if whole.outputs > 1 else prediction.flatten()
+    tail = (whole.outputs,) if whole.outputs > 1 and not whole.loss.coupled else ()
+    goal = target.expand(*lead, *tail).reshape(-1, *tail)
+    each = whole.loss.rows(flat, goal).view(lead)
+    slope = whole.loss.slope(flat, goal).view(prediction.shape)
+    if whole.weights is not None:
+        weights = picked(whole.weights)
+        each, slope = each * weights, slope * weights[..., None]
+    return each.mean(-1), slope, basis
+
+
+def gradient_of(slope: Tensor, basis: Tensor) -> Tensor:
+    """Aᵀ·slope/b `[..., k·r]` of slopes `[..., b, k]` and the design's rows `[..., b, r]`."""
+    return (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[-2]
 
 
 def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:

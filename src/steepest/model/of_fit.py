@@ -50,14 +50,13 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     target, outputs, offset = beside_offset(data, loss)
     if offset is not None and loss.coupled:
         raise SpecError(f"offset= and exposure= are for one prediction a row, and loss {loss} has one for each class.")
-    weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
         design,
         target,
         loss,
         _penalty(spec, data, terms, loss, outputs),
         terms.intercept,
-        weights,
+        data.relative_weights,
         outputs,
         low,
         terms.degree,
@@ -198,9 +197,8 @@ def tensors(
     y = torch.tensor(targets(rows, loss)[0])
     y = y.to(device, torch.int64 if y.dtype == torch.int64 else dtype)
     x = torch.as_tensor(rows.x, dtype=dtype, device=device)
-    if rows.weights is None:
-        return x, y, None
-    return x, y, torch.as_tensor(rows.weights / rows.weights.mean(), dtype=dtype, device=device)
+    weights = rows.relative_weights
+    return x, y, None if weights is None else torch.as_tensor(weights, dtype=dtype, device=device)
 
 
 def module_of(fit: Fit) -> nn.Module:
@@ -268,5 +266,4 @@ def _compared(fit: Fit, rows: Dataset, theta: np.ndarray) -> tuple[Any, Any, Any
     prediction = outputs(fit, rows.x, theta, rows.offset)
     if fit.loss_function.custom:
         return torch.as_tensor(prediction), *tensors(rows, fit.loss_function)[1:]
-    weights = None if rows.weights is None else rows.weights / rows.weights.mean()
-    return prediction, targets(rows, fit.loss_function)[0], weights
+    return prediction, targets(rows, fit.loss_function)[0], rows.relative_weights

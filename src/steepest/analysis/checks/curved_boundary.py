@@ -73,10 +73,14 @@ def _problem(given: Prepared, terms: Terms) -> LinearProblem | None:
     centred = rows.x - (rows.x.mean(0) if terms.intercept else 0.0)
     spread = np.sqrt((centred**2).mean(0))
     z = centred / np.where(spread > 0, spread, 1.0)
-    weights = None if rows.weights is None else rows.weights / rows.weights.mean()
     target = rows.y.astype(np.float64) if outputs == 1 else rows.y.astype(np.int64)
     return LinearProblem(
-        terms.design(z), target, given.loss_function, weights=weights, outputs=outputs, intercept=terms.intercept
+        terms.design(z),
+        target,
+        given.loss_function,
+        weights=rows.relative_weights,
+        outputs=outputs,
+        intercept=terms.intercept,
     )
 
 

@@ -19,14 +19,12 @@ import numpy as np
 
 from steepest.analysis.checks.regularization import surely_lower
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, losses_after, wrapped
-from steepest.analysis.checks.saturated_units import SLOPES
+from steepest.analysis.checks.saturated_units import flattened
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.data.thinning import sampled
 from steepest.lazy import nn, torch
-from steepest.model.calling import evaluating
-from steepest.model.module_objective import ModuleObjective
 from steepest.text.numbers import listed, number
 
 USUAL, KAIMING, LARGE = 3**-0.5, 2**0.5, 2.5
@@ -47,7 +45,7 @@ def large_start(fit: FittedModule) -> Iterator[Finding]:
         return
     start = wrapped(fit, inner_of(fit, fit.trace.theta[0]))
     first, constant = float(start.value(start.theta)), constant_loss(start)
-    if not first >= FAR * constant or _flattens(start):
+    if not first >= FAR * constant or flattened(start):
         return
     rows = sampled(fit.train, MOST_ROWS)
     held = np.arange(rows.rows) % 4 == 3
@@ -98,12 +96,3 @@ def scaled_down(module: nn.Module, sizes: dict[str, float]) -> nn.Module:
             for parameter in module.get_submodule(name).parameters(recurse=False):
                 parameter *= USUAL / size
     return module
-
-
-def _flattens(objective: ModuleObjective) -> bool:
-    """Whether functions inside a module flatten large values."""
-    from steepest.analysis.replaced_calls import Seen  # which imports PyTorch
-
-    with evaluating(objective.module), torch.no_grad(), Seen(frozenset(SLOPES)) as seen:
-        output = objective.module(objective.data[0])
-    return any(value.shape != output.shape or not value.equal(output) for _, _, value in seen.found)

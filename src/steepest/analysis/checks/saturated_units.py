@@ -26,7 +26,7 @@ from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.analysis.what_if import whole_objective
 from steepest.descent.stopping import Status
 from steepest.descent.torch_optim import brings_rate
-from steepest.lazy import torch
+from steepest.lazy import Tensor, torch
 from steepest.model import modules
 from steepest.model.calling import evaluating
 from steepest.model.module_objective import ModuleObjective
@@ -48,16 +48,19 @@ USUAL = 0.01  # what lr="auto" is for a module
 
 
 def saturated(objective: ModuleObjective) -> float:
-    """The largest share, among the functions inside a module, of the values where the function is flat; 0 without any.
+    """The largest share, among the functions inside a module, of the values where the function is flat; 0 without any."""
+    return max(
+        (float((SLOPES[name](value) < FLAT).double().mean()) for name, value in flattened(objective)), default=0.0
+    )
 
-    What the module ends in is left out.
-    """
+
+def flattened(objective: ModuleObjective) -> list[tuple[str, Tensor]]:
+    """The functions inside a module that flatten large values, and what they give; what the module ends in is left out."""
     from steepest.analysis.replaced_calls import Seen  # which imports PyTorch
 
     with evaluating(objective.module), torch.no_grad(), Seen(frozenset(SLOPES)) as seen:
         output = objective.module(objective.data[0])
-    inside = [(name, value) for name, _, value in seen.found if value.shape != output.shape or not value.equal(output)]
-    return max((float((SLOPES[name](value) < FLAT).double().mean()) for name, value in inside), default=0.0)
+    return [(name, value) for name, _, value in seen.found if value.shape != output.shape or not value.equal(output)]
 
 
 @check("fit", finds=(Kind.SATURATED, Kind.SCALES), needs=(NETWORK, WHOLE_TRACE), trials=True)
