@@ -135,6 +135,22 @@ def test_two_halves_equal_the_whole(settings):
     np.testing.assert_allclose(half.loss_curve_, whole.loss_curve_, rtol=1e-12)
 
 
+@pytest.mark.parametrize("settings", [{"lr": "auto"}, {"lr": 1e-5, "schedule": "onecycle"}], ids=str)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_schedule_that_knows_its_end_begins_anew(settings):
+    once = st.DescentRegressor(**settings, batch_size=16, max_iter=5, random_state=3, warm_start=True).fit(X, Y)
+    rates, between = once.trace_.lr, once.coef_.copy()
+    once.fit(X, Y)
+    np.testing.assert_allclose(once.trace_.lr, rates, rtol=1e-12)
+    assert np.abs(once.coef_ - between).max() > 1e-6
+
+
+@pytest.mark.parametrize("settings", [{"schedule": "cosine"}, {"averaging": "polyak"}], ids=str)
+def test_single_steps_have_no_end_to_know(settings):
+    with pytest.raises(st.SpecError, match="partial_fit"):
+        st.DescentRegressor(**settings).partial_fit(X, Y)
+
+
 def test_rows_of_other_columns_or_classes_are_no_warm_start():
     line = st.DescentRegressor(warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="other columns or classes"):

@@ -15,6 +15,7 @@ import numpy as np
 from steepest.descent.loop import Step
 from steepest.descent.torch_rules import Resumed
 from steepest.descent.trace import float64_of
+from steepest.formulas.schedules import needs_steps
 from steepest.planned import Plan
 
 
@@ -58,11 +59,11 @@ class Course:
                 made = replace(made, lr=before.lr)
             made = replace(made, rule=Resumed(made.rule, self.memory))
         if before is not None:
-            schedule = made.schedule
+            schedule, done = made.schedule, 0 if needs_steps(made.schedule_name) else before.steps
             made = replace(
                 made,
                 batching=replace(made.batching, first=before.epochs),
-                schedule=lambda step, epoch: schedule(step + before.steps, epoch),
+                schedule=lambda step, epoch: schedule(step + done, epoch),  # one that knows its end begins anew
             )
         self.made = made
         return made

@@ -17,7 +17,9 @@ from steepest import defaults
 from steepest.data.dataset import Dataset
 from steepest.descent.torch_rules import Resumed
 from steepest.descent.trace import float64_of
+from steepest.errors import SpecError
 from steepest.estimators import sparse as sparse_rows
+from steepest.formulas.schedules import needs_steps
 from steepest.planned import Plan
 from steepest.settings import Spec
 
@@ -32,7 +34,18 @@ class Stepper:
     lr: float = np.inf
 
     def step(self, spec: Spec, rows: Dataset) -> tuple[Plan, float]:
-        """One update. Returns what was descended, and the objective of these rows before it."""
+        """One update. Returns what was descended, and the objective of these rows before it.
+
+        Raises:
+            SpecError: settings that only a descent of so many steps has.
+        """
+        if spec.averaging != "none":
+            raise SpecError(f"partial_fit ends with its last step: averaging={spec.averaging!r} is for fit.")
+        if isinstance(spec.schedule, str) and needs_steps(spec.schedule):
+            raise SpecError(
+                f"schedule={spec.schedule!r} is shaped by how many steps there will be, which partial_fit does not know: "
+                "take 'constant' or 'inverse'."
+            )
         made = _plan(spec, rows, self.theta)
         objective: Any = made.objective
         scale = 1.0 if rows.weights is None else float(rows.weights.mean())
