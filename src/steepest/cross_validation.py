@@ -201,7 +201,7 @@ def _fits(group: Group, fit: Fit, training: list[Dataset], apart: list[Dataset |
             fault = error
     if group.size > 1:
         files = {str(place): _sent(one) for place, one in enumerate(made) if one is not None}
-        group.meet()
+        group.meet(signalled=any(one is not None and one.ending.status is Status.INTERRUPTED for one in made))
         for one in group.all_of(packed(files if fault is None else {"fault": str(fault).encode()})):
             for place, content in unpacked(one).items():
                 if place == "fault":

@@ -36,9 +36,9 @@ def sweep(group: Group, x: Any, progress: Progress | None, settings: dict[str, A
     work, source = prepared(x, None, None, progress, settings)
     work.mine = lambda unit: unit % group.size == group.rank
     work.beat, work.shown = group.beat, lambda *_: group.beat()
-    work.go_through()
+    whole = work.go_through()
     sent = packed(_units(work, source))
-    group.meet()
+    group.meet(signalled=not whole)
     each = [unpacked(one) for one in group.to_first(sent)]
     return _together(work, each, source) if group.first else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,19 @@ def test_it_is_said_who_is_missed_also_where_torchrun_ends_the_others(rank, name
         return
     assert str(one._lost(0.0)).startswith(said)
     assert bool(calls) is (instead != GONE)
+
+
+def test_a_rank_that_was_told_to_end_waits_not_long_for_one_that_is_silent(monkeypatch):
+    """torchrun, which has seen the other one end, kills it after 30 seconds: it has to say who it was before."""
+    monkeypatch.setattr(group, "GRACE", 0.1)
+    monkeypatch.setattr(group, "SIGNALLED", 0.3)
+    monkeypatch.setattr(Store, "add", lambda self, name, count: 7, raising=False)
+    began = time.monotonic()
+    one = Group(0, 2, Store({"met 1 by 0", "waited 0"}, []), seconds=60.0)
+    one.remedy = "Try again."
+    with pytest.raises(RankLost, match=r"^Rank 1 ended in the middle of the work\. Try again\.$"):
+        one.meet(signalled=True)
+    assert 0.3 < time.monotonic() - began < 30.0
 
 
 @pytest.mark.parametrize("there", ["waited 1", "left 1", ""])

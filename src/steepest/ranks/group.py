@@ -35,6 +35,9 @@ GRACE = 5.0
 BEAT = 1.0
 """Seconds between two signs that a rank is at work."""
 
+SIGNALLED = 10.0
+"""Seconds of silence after which another rank has ended, where this one was told to end: torchrun waits 30 for it."""
+
 NAMED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun puts into the environment."""
 
@@ -141,8 +144,10 @@ class Group:
             for rank in self._missing(self.met + 1):
                 self._watch(rank, begun=True)
 
-    def meet(self) -> None:
+    def meet(self, signalled: bool = False) -> None:
         """Wait for all ranks, however long each has to work, as long as those that are missed say that they do.
+
+        signalled: whether this rank was told to end, as torchrun does where another one has ended.
 
         Raises:
             RankLost: one of them has said nothing for too long.
@@ -155,7 +160,7 @@ class Group:
             self._asked(lambda: self.store.set(f"met {self.met} by {self.rank}", "1"))
             while missing := self._missing(self.met):
                 for rank in missing:
-                    self._watch(rank)
+                    self._watch(rank, signalled=signalled)
                 time.sleep(0.02)
 
     @contextmanager
@@ -171,13 +176,13 @@ class Group:
         others = [rank for rank in range(self.size) if rank != self.rank]
         return [rank for rank in others if not self._there(f"met {meeting} by {rank}")]
 
-    def _watch(self, rank: int, begun: bool = False) -> None:
+    def _watch(self, rank: int, begun: bool = False, signalled: bool = False) -> None:
         """RankLost where a rank has said nothing for too long. begun: where it has not begun, it is not waited for yet."""
         count, now = self._asked(lambda: self.store.add(f"beat {rank}", 0)), time.monotonic()
         if count != self.beats.get(rank, (-1, now))[0] or (begun and not count):
             self.beats[rank] = count, now
-        elif now - self.beats[rank][1] > self.seconds:
-            raise self._lost(self.seconds)
+        elif now - self.beats[rank][1] > (min(SIGNALLED, self.seconds) if signalled else self.seconds):
+            raise self._lost(0.0 if signalled else self.seconds)
 
     @contextmanager
     def agreed(self, reason: Callable[[], T | None], reasons: Sequence[T]) -> Iterator[Callable[[], T | None]]:
