@@ -19,6 +19,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending
 from steepest.descent.trace import Trace
+from steepest.formulas.rules import Automatic
 from steepest.lazy import nn, torch
 from steepest.model.linear import TALL, LinearProblem, Terms
 from steepest.model.loss import Loss
@@ -168,9 +169,9 @@ class Scored(RunSummary):
     @property
     def proven(self) -> float | None:
         """The upper bound on the gap, 0 within rounding, where it is as good as exact and the exact answer is not known yet."""
-        return (
-            None if "answer" in self.__dict__ or self.centred is not None else proven(self._bound, self.objective_value)
-        )
+        if "answer" in self.__dict__ or self.centred is not None:
+            return None
+        return proven(self._bound, self.objective_value, getattr(self.loss_function, "kinked", False))
 
     @cached_property
     def _bound(self) -> float | None:
@@ -178,9 +179,12 @@ class Scored(RunSummary):
         if self.measured is not None:
             return self.measured.bound
         problem = None if self.record is not None else self.problem
-        if problem is None or not problem.penalty.l2 or problem.penalty.kinked or problem.design.size <= TALL:
+        if problem is None or problem.design.size <= TALL or problem.loss.custom or problem.penalty.kinked:
             return None  # rounding leaves more of an l1 penalty's dual than of its gap
-        return duality.bound(problem, self.theta)
+        near = (
+            problem.loss.kinked and self.optimizer == Automatic.CURVATURE.value
+        )  # from afar it is a programme of many rows
+        return duality.bound(problem, self.theta) if near or problem.penalty.l2 else None
 
     @cached_property
     def beside(self) -> Answer:

@@ -162,13 +162,13 @@ class StreamMeasured:
 FAR_OUT = np.errstate(over="ignore", invalid="ignore")
 """Losses and metrics of a descent that diverged overflow."""
 
-PROVEN = 1e-12
-"""A bound on the gap is as good as the gap up to this part of F."""
+PROVEN, PROVEN_KINKED = 1e-12, 1e-10
+"""A bound on the gap is as good as the gap up to this part of F; of a loss with kinks a descent ends this near."""
 
 
-def proven(bound: float | None, objective: float) -> float | None:
-    """A bound on the gap, 0 within rounding; None where it proves too little."""
-    if bound is None or not bound <= PROVEN * abs(objective):
+def proven(bound: float | None, objective: float, kinked: bool = False) -> float | None:
+    """A bound on the gap, 0 within rounding; None where it proves too little. kinked: of such a loss."""
+    if bound is None or not bound <= (PROVEN_KINKED if kinked else PROVEN) * abs(objective):
         return None
     return 0.0 if bound <= 4 * sys.float_info.epsilon * abs(objective) else bound
 

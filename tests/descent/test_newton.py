@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import Lasso, LogisticRegression
 
 import steepest as st
@@ -84,6 +85,48 @@ def test_the_slope_of_huber_is_zero_at_its_end(tall):
     design = np.column_stack([np.ones(ROWS), x])
     slopes = design.T @ (weights / weights.sum() * np.clip(y - design @ fit.theta, -1.0, 1.0))
     np.testing.assert_allclose(slopes, 0.0, atol=1e-13)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_a_quantile_passes_through_rows_that_balance_all_others(tall, level):
+    """The condition of Koenker and Bassett, Regression quantiles (1978), theorem 3.3."""
+    x, y, weights = tall
+    x = (x - x.mean(0)) / x.std(0)
+    fit = st.fit(x, y, loss=f"quantile:{level}", weights=weights)
+    design = np.column_stack([np.ones(ROWS), x])
+    residual = y - design @ fit.theta
+    near = np.argsort(np.abs(residual))[: design.shape[1]]
+    assert np.abs(residual[near]).max() < 1e-5
+    share = weights * np.where(residual > 0.0, level, level - 1.0)
+    share[near] = 0.0
+    balance = np.linalg.solve(design[near].T, -design.T @ share) / weights[near]
+    assert (balance > level - 1.0).all()
+    assert (balance < level).all()
+    assert fit.gap_kind == "bound"
+    assert 0.0 <= fit.relative_gap <= 1e-10
+    bound = fit.gap
+    assert fit.exact.objective <= fit.objective_value
+    assert fit.gap_kind == "exact"
+    assert bound == pytest.approx(fit.gap, abs=1e-12 * fit.objective_value)
+
+
+def test_rows_far_from_a_kink_are_left_out_of_the_hessian_of_a_tall_design(tall):
+    x, y, weights = tall
+    x = (x - x.mean(0)) / x.std(0)
+    problem = LinearProblem(
+        np.column_stack([np.ones(ROWS), x]), y, loss("l1"), penalty("none"), weights=weights / weights.mean()
+    )
+    rule, residual = RegularizedNewton(LinearObjective(problem)), y - np.median(y)
+    for delta in (1e-2, 1e-4):
+        curvature = torch.from_numpy(weights / weights.mean() * delta**2 / (residual**2 + delta**2) ** 1.5)
+        rows = rule._bent(curvature)
+        assert rows is not None
+        assert len(rows) < ROWS * 100 * delta
+        scale = np.diag(rule.matrix.numpy())
+        standardised = problem.design * scale + np.append(0.0, (rule.matrix[0] * 1.0).numpy()[1:])
+        whole = (standardised.T * curvature.numpy()) @ standardised / ROWS
+        size = np.sqrt(np.diag(whole))
+        assert np.abs((rule._hessian(curvature).numpy() - whole) / np.outer(size, size)).max() < 2e-3
 
 
 def test_logistic_is_scikit_learns(tall):

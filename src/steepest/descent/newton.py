@@ -44,6 +44,10 @@ ROUNDING = 1e-10
 SEPARATED = 1e-12
 """Share of the first objective at which classes count as told apart: the loss only creeps towards 0 from there."""
 
+FLAT = 3e-5
+"""Part of the largest curvature of a row below which rows of a loss rounded off at its kinks are left out of the Hessian: those
+more than thirty times δ away, which together have a thousandth of the curvature."""
+
 LONGEST_STAGE = 60
 """Steps after which δ shrinks in any case: where the data's own rounding hides what is left to gain."""
 
@@ -287,8 +291,8 @@ class RegularizedNewton(Newton):
         slope_of_penalty = self.objective.with_penalty(torch.zeros_like(theta), theta)
         return (g / slope.shape[0]).reshape(-1) + self._to_basis(slope_of_penalty)
 
-    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """B, some rows at a time: of a tall design they are standardised here, in the cache."""
+    def _blocks(self, some: Tensor | None = None) -> Iterator[tuple[slice | Tensor, Tensor]]:
+        """B, some rows at a time: of a tall design they are standardised here, in the cache. some: numbers of rows."""
         if not self.tall:
             yield slice(None), self.basis
             return
@@ -296,15 +300,24 @@ class RegularizedNewton(Newton):
         scale = self.matrix.diagonal()
         shift = -self.matrix[0] / scale
         shift[0] = 0.0
-        for rows in row_blocks((self.basis.shape[0], self.rank)):
+        for part in row_blocks((self.basis.shape[0] if some is None else len(some), self.rank)):
+            rows = part if some is None else some[part]
             yield rows, (self.basis[rows] - shift).mul_(scale)
+
+    def _bent(self, curvature: Tensor) -> Tensor | None:
+        """Numbers of the rows that bend the loss of a tall design, where the others are nearly straight; None for all."""
+        if not self.tall or self.k > 1 or not isinstance(self.rounding, RoundedKinks):
+            return None
+        found = (curvature > FLAT * curvature.max()).nonzero()[:, 0]
+        return found if len(found) < len(curvature) // 2 else None
 
     def _hessian(self, curvature: Tensor) -> Tensor:
         """Σ Bᵀ·curvature·B/n + 2·l2·MᵀDM, `[k·r, k·r]`."""
         if self.steady is not None:
             return self.steady
         each = torch.eye(self.k).to(self.basis)
-        hessian = sum(blocks(curvature[rows], basis) for rows, basis in self._blocks()) / len(self.basis)
+        parts = self._blocks(self._bent(curvature))
+        hessian = sum(blocks(curvature[rows], basis) for rows, basis in parts) / len(self.basis)
         hessian = hessian + torch.kron(each, self.penalty.hessian())
         if self.problem.loss.coupled:
             # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
