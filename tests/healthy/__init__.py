@@ -8,6 +8,7 @@
     networks.py    modules on numbers
     small_nets.py  the usual rules, rates, batches and schedules
     classifying.py modules on classes, pictures and sequences
+    recipes.py     modules as courses build them: normalizations, starts, losses of one's own, patience, embeddings
 
 Each finding on such a fit is a false alarm, but for those that a case names as true of its data.
 `python benchmarks/healthy_fits.py` prints what was found.

@@ -23,7 +23,7 @@ from sick.case import Given
 
 __all__ = ["FILES", "SEEDS", "Given", "Outcome", "Well", "cases", "examined", "healthy"]
 
-FILES = ("linear", "everyday", "tables", "networks", "small_nets", "classifying")
+FILES = ("linear", "everyday", "tables", "networks", "small_nets", "classifying", "recipes")
 SEEDS = (1, 2, 3)
 
 

@@ -56,11 +56,13 @@ WAYS = {
         "model": network(s, lambda: [nn.Linear(7, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 1)]),
     },
     "batch normalization": lambda s: {
-        **ADAM, "epochs": 15, "lr": 0.01, "schedule": "cosine",
-        "model": network(s, lambda: [nn.Linear(7, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 1)]),
+        **ADAM, "epochs": 60, "schedule": "cosine",
+        "model": network(s, lambda: [
+            nn.Linear(7, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1),
+        ]),
     },
     "layer normalization": lambda s: {
-        **ADAM, "epochs": 30, "lr": 0.005,
+        **ADAM, "epochs": 60, "lr": 0.005,
         "model": network(s, lambda: [nn.Linear(7, 32), nn.LayerNorm(32), nn.ReLU(), nn.Linear(32, 1)]),
     },
     "tanh": lambda s: {**ADAM, "model": perceptron(s, 7, 24, 1, between=nn.Tanh)},
@@ -75,7 +77,7 @@ WAYS = {
     "wide": lambda s: {**ADAM, "lr": 0.003, "epochs": 25, "model": perceptron(s, 7, 256, 1)},
     "single precision": lambda s: {**ADAM, "epochs": 40, "model": perceptron(s, 7, 32, 1), "dtype": "float32"},
     "batches of sixteen": lambda s: {
-        **ADAM, "epochs": 30, "lr": 0.005, "batch_size": 16, "schedule": "cosine", "model": perceptron(s, 7, 32, 1),
+        **ADAM, "epochs": 60, "lr": 0.005, "batch_size": 16, "schedule": "cosine", "model": perceptron(s, 7, 32, 1),
     },
     "batches of eight and a cosine": lambda s: {
         **ADAM, "epochs": 25, "lr": 0.005, "batch_size": 8, "schedule": "cosine", "model": perceptron(s, 7, 32, 1),
