@@ -15,6 +15,7 @@ they cost is taken from the budget of all checks (`budget.py`). One that is far 
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -62,13 +63,14 @@ ERRORS = 2.0  # standard errors that a mean may be off by chance
 class Trial:
     """One descent. remedy: the settings that make it; steps: how many it made of those that are planned.
 
-    each: the loss of each row that it is judged by, `[n]`; inf where it diverged.
+    each: the loss of each row that it is judged by, `[n]`; inf where it diverged. onward: whether it went on from the fit's end.
     """
 
     remedy: Mapping[str, Any]
     steps: int
     planned: int
     each: torch.Tensor
+    onward: bool = False
 
     @property
     def loss(self) -> float:
@@ -198,6 +200,24 @@ class Trials:
         if step is not None and "averaging" in changed:
             objective.theta.copy_(torch.as_tensor(step.theta).to(objective.theta))
         return Trial(remedy, made, planned, row_losses(objective, self.judge))
+
+    def onward(self, remedy: Mapping[str, Any], share: float = 1.0) -> Trial | None:
+        """The steps that the fit did not make, from its end on, as many as a share of what is left allows.
+
+        It is judged by rows that the fit has seen and these steps have not, which speaks for the fit. The steps of the
+        trial are counted with those of the fit. None where nothing is left to make, or to spend.
+        """
+        planned = self.descent.steps
+        made = self.budget.steps(planned - self.fit.steps, self.step_cost, share)
+        if self.diverged or made <= 0:
+            return None
+        self.budget.spend(made * self.step_cost)
+        objective = self._on(self.kept, self.fit.theta)
+        objective.random = self.start.random
+        last = deque(self._steps(objective, self.batching, planned, made, {}), maxlen=1)[0]
+        lost = torch.full_like(self.each, torch.inf)
+        each = lost if last is None else row_losses(objective, self.judge)
+        return Trial(remedy, self.fit.steps + made, planned, each, onward=True)
 
     def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
         """The fit's own descent so many times as far (rising), as far as the cost goes."""

@@ -136,3 +136,28 @@ def test_a_constant_fit_does_not_overfit():
     fit = st.fit(x, y, model=drowned, test_fraction=0.4, **{**WELL, "epochs": 20})
     assert fit.loss > 0.9 * np.var(fit.train.y)
     assert list(overfitting(fit)) == []
+
+
+def moons(seed, rows, noise=0.18):
+    """Two half circles that hook into each other, and which of them."""
+    random = np.random.default_rng(seed)
+    which, angle = random.integers(2, size=rows), np.pi * random.random(rows)
+    x = np.column_stack([(1 - 2 * which) * np.cos(angle) + which, (1 - 2 * which) * np.sin(angle) + 0.5 * which])
+    return x - [0.5, 0.25] + noise * random.standard_normal((rows, 2)), which
+
+
+def test_patience_of_one_epoch_is_told_where_going_on_learns_more():
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 1))
+    given = {
+        "loss": "logistic",
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "batch_size": 8,
+        "epochs": 25,
+        "validation": 0.1,
+        "seed": 3,
+    }
+    fit = st.fit(*moons(3, 1200), model=module, **given, patience=1)
+    found = [finding for finding in diagnose(fit) if finding.kind is Kind.PATIENCE]
+    assert [dict(finding.remedy) for finding in found] == [{"patience": 25}]

@@ -18,7 +18,7 @@ which says the same of every row. Else the first of these is said that goes far 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,8 +73,12 @@ class Tried:
 
     def add(self, kind: Kind, remedy: Mapping[str, Any], share: float = 1.0, **changed: Any) -> Trial | None:
         """A trial of what a kind would be mended by, kept; None where it is explained already, or too dear."""
+        return self.keep(kind, lambda: self.trials.run(remedy, share=share, **changed))
+
+    def keep(self, kind: Kind, made: Callable[[], Trial | None]) -> Trial | None:
+        """A trial of what a kind would be mended by, made if it is asked for and kept if it is not too dear."""
         budget = self.trials.budget
-        trial = self.trials.run(remedy, share=share, **changed) if kind in budget.asked else None
+        trial = made() if kind in budget.asked else None
         if trial is not None:
             self.found.append((kind, trial))
         elif kind in budget.asked and not any(each is kind for each, _ in self.found):
@@ -143,15 +147,17 @@ def unclipped(tried: Tried) -> None:
 
 
 def not_stopped(tried: Tried) -> None:
-    """All the steps that were asked for."""
+    """All the steps that were asked for; after patience those that are left, since the fit itself made few."""
     trials = tried.trials
-    status, batching = trials.fit.status, trials.batching
-    if status not in (Status.TOLERANCE, Status.PATIENCE):
-        return
-    kind, remedy = Kind.TOLERANCE, {"tol": 0.0}
-    if status is Status.PATIENCE:
-        kind, remedy = Kind.PATIENCE, {"patience": max(1, (batching.steps or 1) // batching.steps_per_epoch)}
-    tried.add(kind, remedy, 0.5)
+    if trials.fit.status is Status.TOLERANCE:
+        tried.add(Kind.TOLERANCE, {"tol": 0.0}, 0.5)
+    if trials.fit.status is Status.PATIENCE:
+        batching = trials.batching
+        remedy = {"patience": max(1, (batching.steps or 1) // batching.steps_per_epoch)}
+        if trials.kept is trials.unseen:  # going on would fit the very rows that judge it
+            tried.add(Kind.PATIENCE, remedy, 0.5)
+        else:
+            tried.keep(Kind.PATIENCE, lambda: trials.onward(remedy, 0.6))
 
 
 def not_decayed(tried: Tried) -> None:
@@ -255,7 +261,8 @@ def finding(trials: Trials, trial: Trial, kind: Kind) -> Finding:
     now = "The descent diverged" if trials.diverged else f"The loss is {number(trials.now)}"
     beside = f"{now}; a constant answer for every row has {number(trials.constant)}."
     steps = f"{trial.steps:,} steps" if trial.whole else f"the first {trial.steps:,} of {trial.planned:,} steps"
-    rows = "rows that it has not seen" if trials.kept is not trials.unseen else "the same rows"
+    whose = "these further steps have" if trial.onward else "it has"
+    rows = f"rows that {whose} not seen" if trials.kept is not trials.unseen else "the same rows"
     share = 1.0
     if np.isfinite(trials.now):
         share = float(np.clip(1.0 - trial.loss / trials.now, 0.0, 1.0)) if trials.now > 0.0 else 0.0
