@@ -63,6 +63,16 @@ def test_a_fit_by_least_squares_and_one_of_a_tall_table_need_no_pytorch():
     assert done.stdout.strip() == "0.0 []"
 
 
+def test_a_search_of_penalties_needs_no_pytorch():
+    code = (
+        "import sys, numpy as np, steepest as st; x = np.random.default_rng(0).normal(size=(60, 3)); "
+        "found = st.search(st.DescentRegressor(), {'penalty': ['none', 'l2:1']}, x, x.sum(1)); "
+        "print(found.side_by_side, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "10 False"
+
+
 def test_the_command_on_a_line_needs_neither_pytorch_nor_pandas(tmp_path):
     table = tmp_path / "line.csv"
     table.write_text("x,y\n" + "".join(f"{i},{i % 7}\n" for i in range(100)), encoding="utf-8")

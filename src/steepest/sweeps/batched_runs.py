@@ -21,7 +21,7 @@ from steepest.engines.descents import Descents
 from steepest.errors import FitError
 from steepest.held_out import parted
 from steepest.lazy import torch
-from steepest.model import modules, wrapped_modules
+from steepest.model import modules
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import targets
 from steepest.monitor import Monitor, watched
@@ -129,9 +129,11 @@ class Pack:
     def _alike_but_for_the_start(self) -> bool:
         """Whether modules made for different seeds differ in nothing but their trainable parameters."""
         module = self.made.module
-        inner = module.module if isinstance(module, (wrapped_modules.Scaled, wrapped_modules.WholeNumbers)) else module
-        if inner is None or "seed" not in self.runs.values:
+        if module is None or "seed" not in self.runs.values:
             return True
+        from steepest.model.wrapped_modules import Scaled, WholeNumbers  # which imports PyTorch
+
+        inner = module.module if isinstance(module, (Scaled, WholeNumbers)) else module
         trained = {name for name, p in inner.named_parameters(remove_duplicate=False) if p.requires_grad}
         fixed = {name: value for name, value in inner.state_dict().items() if name not in trained}
         for seed in self.runs.values["seed"] if fixed else ():
