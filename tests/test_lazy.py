@@ -65,8 +65,8 @@ def test_a_fit_by_least_squares_and_one_of_a_tall_table_need_no_pytorch():
 
 def test_a_search_of_penalties_needs_no_pytorch():
     code = (
-        "import sys, numpy as np, steepest as st; x = np.random.default_rng(0).normal(size=(60, 3)); "
-        "found = st.search(st.DescentRegressor(), {'penalty': ['none', 'l2:1']}, x, x.sum(1)); "
+        "import sys, numpy as np, steepest as st; random = np.random.default_rng(0); x = random.normal(size=(60, 3)); "
+        "found = st.search(st.DescentRegressor(), {'penalty': ['none', 'l2:1']}, x, x.sum(1) + random.normal(size=60)); "
         "print(found.side_by_side, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

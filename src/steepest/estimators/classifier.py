@@ -66,7 +66,8 @@ class DescentClassifier(ClassifierMixin, Descent):
             >>> abs(answers.decision_function([[1.5]]).round(6)).tolist()
             [0.0]
         """
-        return self._like.array(self._log_odds(X))
+        found = self._log_odds(X)  # which says where there was no fit yet
+        return self._like.array(found)
 
     @metaestimators.available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Any:
