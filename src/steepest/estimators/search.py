@@ -32,6 +32,7 @@ from steepest.model.automatic_loss import loss_of
 from steepest.model.modules import is_linear
 from steepest.model.of_fit import targets
 from steepest.model.penalties import penalty
+from steepest.model.row_parts import in_one_thread
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS
 from steepest.sweeping import swept
@@ -143,6 +144,19 @@ def search(
             f"{type(last).__name__}. GridSearchCV takes any estimator."
         )
     candidates = list(ParameterGrid(grid))
+    rows, *columns = np.shape(X)
+    with in_one_thread(len(candidates) * rows * float(np.prod(columns)) ** 2):  # of a step's Hessians
+        scores, made = _scored(estimator, candidates, X, y, cv, scoring)
+        results = _results(candidates, scores)
+        best = int(results["rank_test_score"].argmin())
+        fitted = clone(estimator).set_params(**clone(candidates[best], safe=False)).fit(X, y)
+    return Search(results, best, fitted, made)
+
+
+def _scored(
+    estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, cv: Any, scoring: Any
+) -> tuple[np.ndarray, int]:
+    """The score of each candidate on each fold, `[m, folds]`, and how many of them were made together."""
     splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
     scores = np.full((len(candidates), len(splits)), np.nan)
     for group in _groups(estimator, candidates) if scoring is None else []:
@@ -158,10 +172,7 @@ def search(
         one = clone(estimator).set_params(**clone(candidates[i], safe=False))
         one.fit(_safe_indexing(X, train), _safe_indexing(y, train))
         scores[i, fold] = scorer(one, _safe_indexing(X, test), _safe_indexing(y, test))
-    results = _results(candidates, scores)
-    best = int(results["rank_test_score"].argmin())
-    fitted = clone(estimator).set_params(**clone(candidates[best], safe=False)).fit(X, y)
-    return Search(results, best, fitted, made)
+    return scores, made
 
 
 def _results(candidates: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
