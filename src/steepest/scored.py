@@ -181,9 +181,8 @@ class Scored(RunSummary):
         problem = None if self.record is not None else self.problem
         if problem is None or problem.design.size <= TALL or problem.loss.custom or problem.penalty.kinked:
             return None  # rounding leaves more of an l1 penalty's dual than of its gap
-        near = (
-            problem.loss.kinked and self.optimizer == Automatic.CURVATURE.value
-        )  # from afar it is a programme of many rows
+        # from afar a bound of a kinked loss is a programme of many rows
+        near = problem.loss.kinked and self.optimizer == Automatic.CURVATURE.value
         return duality.bound(problem, self.theta) if near or problem.penalty.l2 else None
 
     @cached_property
